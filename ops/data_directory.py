@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Final
 
 LOG_ROTATES_AT_BYTES: Final = 10_000_000
-ORPHANS_MAY_TAKE_SECONDS: Final = 20.0
+ORPHANS_MAY_TAKE_SECONDS: Final = 60.0
 # Below the ports that systems hand out to outgoing connections: a client that calls in vain while a server
 # is down could otherwise be given the server's own port, and keep it from coming back.
 _LOOPBACK_PORTS: Final = range(20_000, 32_000)

@@ -14,7 +14,7 @@ from program import Program
 from redis.asyncio import Redis
 from redis.exceptions import BusyLoadingError, ConnectionError, TimeoutError
 
-_MAY_TAKE_SECONDS: Final = 30.0
+_MAY_TAKE_SECONDS: Final = 120.0
 
 
 def service(data: DataDirectory, program: Program, port: int) -> Service:

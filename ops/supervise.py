@@ -30,7 +30,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from replica_set import DATABASE
 
-_READY_SECONDS: Final = 60.0
+_READY_SECONDS: Final = 180.0
 _ASK_AGAIN_SECONDS: Final = 0.05
 _PORTS_TO_TRY: Final = 3
 _BACKLOG: Final = 2048

@@ -19,6 +19,14 @@ from tests.instance import Instance
 from tests.patience import PATIENCE_SECONDS
 
 PASSWORD = "a long password"
+PATIENT = """{
+  const later = window.setTimeout;
+  window.setTimeout = (act, after, ...more) => later(act, after === 6000 ? 60000 : after, ...more);
+  const { get } = Object.getOwnPropertyDescriptor(Event.prototype, "timeStamp");
+  Object.defineProperty(Event.prototype, "timeStamp", { get() { return get.call(this) / 60; } });
+}"""
+"""What pages say is to be read for ten times as long, and a key belongs to the one before for sixty times as long: a
+machine that is slow, or stands still, is not somebody who has gone."""
 
 
 def chromium_program() -> str | None:
@@ -45,6 +53,7 @@ def window(browser: Browser, **options: Any) -> BrowserContext:
     """A browser of somebody's; what is done in it is waited for."""
     context = browser.new_context(**options)
     context.set_default_timeout(1000 * PATIENCE_SECONDS)
+    context.add_init_script(PATIENT)
     return context
 
 

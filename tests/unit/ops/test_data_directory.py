@@ -86,7 +86,7 @@ def test_what_a_killed_server_left_is_waited_for(
         ):
             pass
         assert orphan.stdin is not None
-        monkeypatch.setattr(data_directory, "ORPHANS_MAY_TAKE_SECONDS", 20)
+        monkeypatch.setattr(data_directory, "ORPHANS_MAY_TAKE_SECONDS", 180)
         orphan.stdin.close()
         with claimed(tmp_path, said.append):
             pass

@@ -15,7 +15,7 @@ from httpx._transports import default as transports
 from shared.settings import Settings
 from tests.instance import ROOT, Access, Instance
 from tests.left_tasks import pytest_fixture_setup, pytest_runtest_teardown
-from tests.patience import PATIENCE_SECONDS, SERVER_CONSTANTS, set_constants
+from tests.patience import PATIENCE_SECONDS, SERVER_CONSTANTS, STORE_TIMEOUT_SECONDS, set_constants
 
 __all__ = ("pytest_fixture_setup", "pytest_runtest_teardown")
 
@@ -91,8 +91,12 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    """One instance for the tests that do not kill its parts."""
+    """One instance for the tests that do not kill its parts. A transaction of theirs may take a while, as theirs is
+    no code that would begin it again."""
+    from tests.integration.truth import limit_transactions
+
     instance = Instance(tmp_path_factory.mktemp("server") / "data").start()
+    limit_transactions(instance, STORE_TIMEOUT_SECONDS)
     yield instance
     instance.discard()
 

@@ -303,10 +303,11 @@ class QueueContract:
     async def test_who_waited_too_long_is_told_and_forgotten(self, queue: Queue, space: SpaceId) -> None:
         began = time.monotonic()
         with pytest.raises(UnavailableError):
-            await queue.hasty_submissions.submit(space, an_item("late"))
+            await asyncio.wait_for(queue.hasty_submissions.submit(space, an_item("late")), _PATIENCE_SECONDS)
         assert time.monotonic() - began > 0.9 * queue.deadline_seconds
-        sending = asyncio.create_task(queue.submissions.submit(space, an_item("d")))
         async with await leased(queue.inbox, space) as lease:
+            await nothing_left(lease)
+            sending = asyncio.create_task(queue.submissions.submit(space, an_item("d")))
             envelopes = await taken(lease, 1)
             assert sent(envelopes) == [an_item("d")], "what nobody waits for was taken"
             await answer_all(lease, envelopes)
@@ -314,7 +315,7 @@ class QueueContract:
 
     async def test_what_nobody_waits_for_does_not_hold_a_lease(self, queue: Queue, space: SpaceId) -> None:
         with pytest.raises(UnavailableError):
-            await queue.hasty_submissions.submit(space, an_item("late"))
+            await asyncio.wait_for(queue.hasty_submissions.submit(space, an_item("late")), _PATIENCE_SECONDS)
         async with await leased(queue.inbox, space) as lease:
             await nothing_left(lease)
             assert await lease.release_if_empty(), "it waits still"

@@ -3,6 +3,7 @@ must do what it did."""
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -19,13 +20,16 @@ from tests.integration.scratch import Scratch, change, lose_connection, write_on
 
 
 def noted_steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """ "send" for each command from now on, and "read" for each answer."""
+    """ "send" for each command of this thread from now on, and "read" for each answer. The driver has others, which
+    look now and then how the server is."""
     steps: list[str] = []
+    thread = threading.current_thread()
     for kind, name in ((Connection, "send_message"), (AnswerReader, "read")):
         its = getattr(kind, name)
 
         def noted(self: Any, *arguments: Any, its: Any = its, name: str = name) -> Any:
-            steps.append(name.partition("_")[0])
+            if threading.current_thread() is thread:
+                steps.append(name.partition("_")[0])
             return its(self, *arguments)
 
         monkeypatch.setattr(kind, name, noted)
@@ -227,10 +231,11 @@ async def test_what_is_long_may_take_long_to_be_sent_though_an_answer_was_read_j
 ) -> None:
     """While an answer is read the socket waits for a moment only. The database may take what is sent later."""
     waits: list[float | None] = []
-    its = Connection.send_message
+    its, thread = Connection.send_message, threading.current_thread()
 
     def noted(self: Connection, *arguments: Any) -> None:
-        waits.append(self.conn.get_conn.gettimeout())
+        if threading.current_thread() is thread:
+            waits.append(self.conn.get_conn.gettimeout())
         its(self, *arguments)
 
     monkeypatch.setattr(Connection, "send_message", noted)

@@ -14,6 +14,7 @@ import rfc8785
 from pymongo import MongoClient
 
 from shared.settings import Settings
+from tests.instance import Instance
 
 Row = dict[str, Any]
 
@@ -81,3 +82,9 @@ def administrator(data: Path, settings: Settings) -> Iterator[MongoClient[Row]]:
     url = f"mongodb://root:{password}@{address.hostname}:{address.port}/?directConnection=true"
     with MongoClient[Row](url) as client:
         yield client
+
+
+def limit_transactions(instance: Instance, seconds: float) -> None:
+    """How long its mongod lets one last."""
+    with administrator(instance.data, instance.settings) as mongo:
+        mongo.admin.command("setParameter", 1, transactionLifetimeLimitSeconds=int(seconds))

@@ -7,6 +7,7 @@ import json
 import threading
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -180,8 +181,13 @@ def test_no_process_that_answers_knows_what_an_import_says(server: Instance, htt
 
 def importers() -> list[psutil.Process]:
     """By its command, or its name where it is a fork (tests/forked.py)."""
-    module, below = import_process.__name__, psutil.Process().children(recursive=True)
-    return [one for one in below if module in one.cmdline() or one.name() == module.rpartition(".")[2]]
+    module = import_process.__name__
+    found = []
+    for one in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # another one that has just ended
+            if module in one.cmdline() or one.name() == module.rpartition(".")[2]:
+                found.append(one)
+    return found
 
 
 def test_what_comes_back_is_written_to_as_before(http: httpx.Client, other: httpx.Client) -> None:

@@ -1327,14 +1327,14 @@ BREAKS = (
         "shared/adapters/redis/scripts/put.lua",
         "  if not first or tonumber(string.match(first, '^%d+')) > now then break end",
         "  if true then break end",
-        ("tests/contract/test_queue.py",),
+        ("tests/contract/test_expired_requests.py",),
     ),
     Break(
         "inbox: what was taken goes by its number, whatever expired meanwhile",
         "shared/adapters/redis/scripts/trim.lua",
         "  if not first or not names[string.match(first, '^%d+ (%S+)')] then break end",
         "  if not first then break end",
-        ("tests/contract/test_queue.py",),
+        ("tests/contract/test_expired_requests.py",),
     ),
     Break(
         "heads: half of one is waited for without an end",

@@ -11,8 +11,8 @@ from shared.adapters.redis.inbox import LARGE_BYTES, RedisInbox, are_large
 from shared.adapters.redis.submission_queue import RedisSubmissionQueue
 from shared.core.documents import SpaceId
 from shared.settings import Settings
-from shared.testing.queue import answer_all, space, taken
-from tests.contract.test_queue import alone, connected, large_item, leased_from
+from shared.testing.queue import answer_all, leased, space, taken
+from tests.contract.test_queue import alone, connected, large_item
 
 __all__ = ["alone", "space"]
 
@@ -36,7 +36,7 @@ async def test_many_that_are_small_are_decided_in_portions_where_they_are(alone:
     async with connected(alone) as redis, RedisSubmissionQueue(redis, alone) as submissions:
         before = await redis.zcard(LARGE_QUEUE)
         sending = asyncio.gather(*(submissions.submit(space, item) for item in items))
-        async with await leased_from(RedisInbox(redis, alone), space) as lease:
+        async with await leased(RedisInbox(redis, alone), space) as lease:
             decided: list[str] = []
             while len(decided) < len(items):
                 envelopes = await taken(lease, 1)

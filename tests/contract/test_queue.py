@@ -18,7 +18,7 @@ from redis.commands.core import AsyncScript
 
 from shared.adapters.arq import LARGE_QUEUE, QUEUE, WakingRedis, connect, enqueue
 from shared.adapters.memory.queue import MemoryInbox, MemoryQueue, MemorySubmissionQueue
-from shared.adapters.redis.inbox import LARGE_BYTES, SIZES, RedisInbox, RedisLease
+from shared.adapters.redis.inbox import LARGE_BYTES, SIZES, RedisInbox
 from shared.adapters.redis.keys import space_key
 from shared.adapters.redis.lease_connection import LeaseWire
 from shared.adapters.redis.map_acknowledgements import RedisMapAcknowledgements
@@ -26,9 +26,9 @@ from shared.adapters.redis.submission_queue import RedisSubmissionQueue
 from shared.core.documents import DeviceId, JsonText, SequenceNumber, SpaceId
 from shared.core.resolution.batch import Answer, Item
 from shared.core.resolution.context import AcknowledgedMap, Outcome
-from shared.ports import Envelope, OverloadedError, UnavailableError
+from shared.ports import OverloadedError, UnavailableError
 from shared.settings import Settings
-from shared.testing.queue import Queue, QueueContract, an_item, answer_all, echo, space, taken
+from shared.testing.queue import Queue, QueueContract, an_item, answer_all, echo, leased, space, taken
 from tests.patience import PATIENCE_SECONDS
 
 __all__ = ["space"]
@@ -94,7 +94,7 @@ async def test_what_is_sent_is_noted_in_the_acknowledgements_of_its_device(alone
                 await acknowledgements.listed(space, device, at, SequenceNumber(int(at)))
 
         await listed(1.0)
-        async with await leased_from(RedisInbox(redis, alone), space) as lease:
+        async with await leased(RedisInbox(redis, alone), space) as lease:
             sending = asyncio.create_task(submissions.submit_all(space, [one, several]))
             await answer_all(lease, await taken(lease, 2))
             await sending
@@ -110,7 +110,7 @@ async def test_what_a_wiped_redis_has_lost_is_sent_again_though_others_wait_in_t
         connected(alone) as redis,
         RedisSubmissionQueue(redis, alone) as one,
         RedisSubmissionQueue(redis, alone) as other,
-        await leased_from(RedisInbox(redis, alone), space) as lease,
+        await leased(RedisInbox(redis, alone), space) as lease,
     ):
         lost = [asyncio.create_task(one.submit(space, an_item(name))) for name in ("a", "b")]
         async with ended(lost):
@@ -119,7 +119,7 @@ async def test_what_a_wiped_redis_has_lost_is_sent_again_though_others_wait_in_t
             sending = [*lost, asyncio.create_task(other.submit(space, an_item("c")))]
             async with (
                 ended(sending),
-                await leased_from(RedisInbox(redis, alone), space) as new,
+                await leased(RedisInbox(redis, alone), space) as new,
             ):
                 envelopes = await taken(new, 3)
                 await answer_all(new, envelopes)
@@ -177,7 +177,7 @@ async def test_a_reply_that_was_lost_is_asked_for_again_and_what_still_waits_is_
     async with (
         connected(alone) as redis,
         RedisSubmissionQueue(redis, alone) as submissions,
-        await leased_from(RedisInbox(redis, alone), space) as lease,
+        await leased(RedisInbox(redis, alone), space) as lease,
     ):
         sending = [asyncio.create_task(submissions.submit(space, an_item("a")))]
         async with ended(sending):
@@ -196,7 +196,7 @@ async def test_more_than_may_wait_is_not_taken_in(alone: Settings) -> None:
     few = replace(alone, inbox_documents=2)
     async with connected(few) as redis, RedisSubmissionQueue(redis, few) as submissions:
         sending = [asyncio.create_task(submissions.submit(here, an_item(f"d{n}"))) for n in range(2)]
-        async with await leased_from(RedisInbox(redis, alone), here) as lease:
+        async with await leased(RedisInbox(redis, alone), here) as lease:
             envelopes = await taken(lease, 2)
             with pytest.raises(OverloadedError):
                 await submissions.submit(here, an_item("more"))
@@ -288,75 +288,9 @@ async def test_the_bytes_that_wait_for_a_space_have_a_bound_and_others_have_room
                 with pytest.raises(OverloadedError, match="INBOXES_BYTES"):
                     await two.submit(third, large_item("a", 20_000))
                 await redis.delete(space_key(space, "inbox"))  # forgotten, but for its size
-                async with await leased_from(RedisInbox(redis, settings), third) as lease:
+                async with await leased(RedisInbox(redis, settings), third) as lease:
                     sending.append(asyncio.create_task(two.submit(third, large_item("a", 20_000))))
                     assert len(await taken(lease, 1)) == 1, "what is not there any more takes no room"
-
-
-async def test_what_nobody_waits_for_any_more_makes_room_whoever_has_the_lease(
-    alone: Settings, space: SpaceId
-) -> None:
-    settings = replace(alone, inbox_bytes=30_000)
-    hasty = replace(settings, submit_deadline_seconds=DEADLINE)
-    async with (
-        connected(settings) as redis,
-        RedisSubmissionQueue(redis, settings) as submissions,
-        RedisSubmissionQueue(redis, hasty) as impatient,
-    ):
-        inbox = RedisInbox(redis, settings)
-        dead = await leased_from(inbox, space)  # and never ended
-        for _ in range(2):  # the second one has room
-            with pytest.raises(UnavailableError, match="no worker answered"):
-                await impatient.submit(space, large_item("a", 20_000))
-        assert len(await dead.take()) == 0, "it expired"
-        await redis.delete(space_key(space, "lease"))
-        late = asyncio.create_task(submissions.submit(space, large_item("b", 20_000)))
-        async with await leased_from(inbox, space) as lease:
-            envelopes = await taken(lease, 1)
-            assert [item.submission.document for item in envelopes[0].items] == ["b"]
-            await answer_all(lease, envelopes)
-            await late
-        assert await redis.llen(space_key(space, "inbox")) == 0
-        assert int(await redis.hget(SIZES, space) or 0) == 0
-
-
-async def test_what_expired_while_it_was_decided_does_not_take_others_with_it(
-    alone: Settings, space: SpaceId
-) -> None:
-    async with (
-        connected(alone) as redis,
-        RedisSubmissionQueue(redis, alone) as submissions,
-        await leased_from(RedisInbox(redis, alone), space) as lease,
-    ):
-        key = space_key(space, "inbox")
-        slow, first = await taken_and_expired(redis, alone, space, lease)
-        sending = asyncio.create_task(submissions.submit(space, an_item("b")))
-        while await redis.lindex(key, 0) == first:  # it is dropped when the other one comes
-            await asyncio.sleep(0.01)
-        await answer_all(lease, slow)
-        envelopes = await lease.take()  # at once, and not when it is sent again because it is missing
-        assert [item.submission.document for envelope in envelopes for item in envelope.items] == ["b"]
-        await answer_all(lease, envelopes)
-        await sending
-
-
-async def taken_and_expired(
-    redis: WakingRedis, settings: Settings, space: SpaceId, lease: RedisLease
-) -> tuple[list[Envelope], bytes]:
-    """What nobody waits for any more, and how it stands in the inbox. It has to be taken before: whoever sends it
-    waits longer, if that came too late."""
-    for seconds in (0.6, 6.0, 60.0):
-        async with RedisSubmissionQueue(redis, replace(settings, submit_deadline_seconds=seconds)) as submissions:
-            late = asyncio.create_task(submissions.submit(space, an_item("late")))
-            envelopes: list[Envelope] = []
-            while not envelopes and not late.done():
-                envelopes = await lease.take()
-            row = await redis.lindex(space_key(space, "inbox"), 0)
-            with pytest.raises(UnavailableError):
-                await late
-            if envelopes and row is not None:
-                return envelopes, row
-    raise AssertionError("it expired each time before it was taken")
 
 
 async def test_a_batch_is_no_more_than_fits_a_lease_and_what_is_large_goes_to_its_process(
@@ -367,7 +301,7 @@ async def test_a_batch_is_no_more_than_fits_a_lease_and_what_is_large_goes_to_it
     async with connected(settings) as redis, RedisSubmissionQueue(redis, settings) as submissions:
         sending = asyncio.create_task(submissions.submit_all(space, items))
         decided: list[str] = []
-        async with await leased_from(RedisInbox(redis, settings, large=True), space) as lease:
+        async with await leased(RedisInbox(redis, settings, large=True), space) as lease:
             while len(decided) < len(items):
                 envelopes = await taken(lease, 1)
                 names = [item.submission.document for envelope in envelopes for item in envelope.items]
@@ -379,7 +313,7 @@ async def test_a_batch_is_no_more_than_fits_a_lease_and_what_is_large_goes_to_it
         assert decided == [item.submission.document for item in items]
         again = asyncio.create_task(submissions.submit(space, large_item("large", LARGE_BYTES)))
         async with ended([again]):
-            small = await leased_from(RedisInbox(redis, settings), space)
+            small = await leased(RedisInbox(redis, settings), space)
             async with small:
                 while not small.used_up:
                     assert await small.take() == []
@@ -391,20 +325,10 @@ async def test_a_lease_that_is_used_up_does_not_wait(
     alone: Settings, space: SpaceId, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.adapters.redis.inbox._LINGER_SECONDS", 10 * PATIENCE_SECONDS)
-    async with connected(alone) as redis, await leased_from(RedisInbox(redis, alone), space) as lease:
+    async with connected(alone) as redis, await leased(RedisInbox(redis, alone), space) as lease:
         assert lease.hand_over() and lease.used_up
         async with asyncio.timeout(PATIENCE_SECONDS):
             assert await lease.take() == []
-
-
-async def leased_from(inbox: RedisInbox, space: SpaceId) -> RedisLease:
-    """As soon as nobody else has it."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while True:
-            lease = await inbox.lease(space)
-            if lease is not None:
-                return lease
-            await asyncio.sleep(0.01)
 
 
 async def test_no_more_replies_are_texts_at_a_time_than_go_in_one_call(
@@ -420,7 +344,7 @@ async def test_no_more_replies_are_texts_at_a_time_than_go_in_one_call(
     body = JsonText(b'"%s"' % (b"x" * 2**20))
     async with connected(alone) as redis, RedisSubmissionQueue(redis, alone) as submissions:
         sending = [asyncio.create_task(submissions.submit(space, an_item(f"d{n}"))) for n in range(16)]
-        async with await leased_from(RedisInbox(redis, alone), space) as lease:
+        async with await leased(RedisInbox(redis, alone), space) as lease:
             envelopes = await taken(lease, 16)
             monkeypatch.setattr(LeaseWire, "write", noted)
             await answer_all(

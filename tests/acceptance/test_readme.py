@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,15 @@ def test_a_strangers_first_five_minutes(access: Access, tmp_path: Path) -> None:
     assert len(first) == 3 and first == second
 
 
+@cache
+def help_of(module: str, *commands: str) -> str:
+    asked = subprocess.run(
+        [sys.executable, "-m", module, *commands, "--help"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert asked.returncode == 0, asked.stderr
+    return asked.stdout
+
+
 @pytest.mark.parametrize("block", re.findall(r"```sh[ a-z-]*\n(.*?)```", README, re.DOTALL))
 def test_the_programs_that_the_readme_names_exist_and_take_its_options(block: str) -> None:
     for line in block.strip().splitlines():
@@ -61,12 +71,9 @@ def test_the_programs_that_the_readme_names_exist_and_take_its_options(block: st
                 for word in words
                 if word in ("token", "invite", "create", "import", "taskwarrior", "connect", "login")
             ]
-            asked = subprocess.run(
-                [sys.executable, "-m", module, *commands, "--help"], cwd=ROOT, capture_output=True, text=True
-            )
-            assert asked.returncode == 0, asked.stderr
+            said = help_of(module, *commands)
             for option in (w for w in words if w.startswith("--") and w not in ("--data", "--profile")):
-                assert option in asked.stdout, f"{line}: {option}"
+                assert option in said, f"{line}: {option}"
         else:
             assert program in ("export", "task"), line
 

@@ -174,6 +174,13 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
         yield start("data", "--api", "2").ready()
 
 
+@pytest.fixture(scope="module")
+def beside(running: Instance, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    """Another one, until it is stopped."""
+    with starting(tmp_path_factory.mktemp("beside")) as start:
+        yield start().ready()
+
+
 def test_when_it_is_ready_it_prints_one_line_of_json(running: Instance) -> None:
     assert running.stdout.count("\n") == 1
     assert running.result.keys() == {"url", "token", "space"}
@@ -274,40 +281,39 @@ def test_a_second_one_on_the_same_port_is_refused(running: Instance, start: Star
     assert "--port 0" in second.stderr
 
 
-def test_two_side_by_side_do_not_disturb_each_other(running: Instance, start: Start) -> None:
-    before = running.pids
-    second = start().ready()
-    assert second.result["url"] != running.result["url"]
-    assert second.result["token"] != running.result["token"]
+def test_two_side_by_side_do_not_disturb_each_other(running: Instance, beside: Instance) -> None:
+    assert beside.result["url"] != running.result["url"]
+    assert beside.result["token"] != running.result["token"]
     assert running.write({"id": "mine", "of": 1})
-    assert second.write({"id": "mine", "of": 2})
-    assert list(second.hashes()) == ["mine"]
-    assert running.hashes()["mine"] != second.hashes()["mine"]
-    with second.client() as client:
+    assert beside.write({"id": "mine", "of": 2})
+    assert list(beside.hashes()) == ["mine"]
+    assert running.hashes()["mine"] != beside.hashes()["mine"]
+    with beside.client() as client:
         stranger = client.get("/hashes", headers={"Authorization": f"Bearer {running.result['token']}"})
         assert stranger.status_code == 401
-    second.stop(signal.SIGINT)
-    assert running.pids == before
-    assert running.write({"id": "mine", "of": 3})
 
 
-def test_the_next_start_has_the_same_token_and_data_and_takes_up_what_a_killed_server_left(start: Start) -> None:
-    first = start().ready()
+def test_the_next_start_has_the_same_token_and_data_and_takes_up_what_a_killed_server_left(
+    running: Instance, beside: Instance, start: Start
+) -> None:
+    first, others = beside, running.pids
     assert first.write({"id": "kept", "n": 1})
     hashes = first.hashes()
-    first.stop()
+    first.stop(signal.SIGINT)
+    assert running.pids == others
+    assert running.write({"id": "mine", "of": 3})
     with pytest.raises(httpx.ConnectError), first.client() as client:
         client.get("/readyz")
     # Its ports are somebody else's now: MongoDB must learn that it has moved.
     with occupied(json.loads((first.data / "ports.json").read_text()).values()):
-        second = start().ready()
+        second = start(first.data).ready()
         assert second.result["token"] == first.result["token"]
         assert second.hashes() == hashes
         assert second.write({"id": "kept", "n": 2})
     family = second.family()
     second.process.kill()
     second.process.wait()
-    third = start()
+    third = start(first.data)
     assert f"(pid {second.process.pid}) was killed" in third.ready().stderr
     if sys.platform == "linux":
         assert alive(family) == []

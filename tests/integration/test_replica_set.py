@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import program
@@ -29,19 +30,26 @@ def mongod() -> Path:
     return program.find(program.MONGOD, print).path
 
 
-@pytest.fixture
-def address(mongod: Path, tmp_path: Path) -> Iterator[str]:
-    """Made in two steps, as the entry point of the official image does it."""
+@contextmanager
+def made(mongod: Path, folder: Path) -> Iterator[str]:
+    """In two steps, as the entry point of the official image does it."""
     port = free_port()
-    key = tmp_path / "key"
+    key = folder / "key"
     key.write_text("a2V5" * 8)
     key.chmod(0o600)
-    base = [str(mongod), "--dbpath", str(tmp_path), "--bind_ip", "127.0.0.1", "--port", str(port), "--quiet"]
+    base = [str(mongod), "--dbpath", str(folder), "--bind_ip", "127.0.0.1", "--port", str(port), "--quiet"]
     base += ["--nounixsocket", "--setParameter", "shutdownTimeoutMillisForSignaledShutdown=0"]
     with running(base), pymongo.MongoClient[dict[str, object]]("127.0.0.1", port) as client:
         client.admin.command("createUser", "root", pwd="r00t", roles=["root"])
     with running([*base, "--replSet", "rs0", "--keyFile", str(key)]):
         yield f"127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="module")
+def address(mongod: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """It may be a replica set already."""
+    with made(mongod, tmp_path_factory.mktemp("mongod")) as found:
+        yield found
 
 
 class running:
@@ -100,7 +108,12 @@ def test_a_wrong_password_is_said(address: str) -> None:
     assert "wrong" not in ran.stderr
 
 
-def test_passwords_are_read_from_files_and_the_probe_sees_a_primary(address: str, tmp_path: Path) -> None:
+def test_passwords_are_read_from_files_and_the_probe_sees_a_primary(mongod: Path, tmp_path: Path) -> None:
+    with made(mongod, tmp_path) as address:
+        check_files_and_probe(address, tmp_path)
+
+
+def check_files_and_probe(address: str, tmp_path: Path) -> None:
     port = address.rpartition(":")[2]
     probe = ["bash", str(OPS / "probes" / "mongod"), port]
     assert subprocess.run(probe, check=False).returncode == 1, "it belongs to no replica set yet"

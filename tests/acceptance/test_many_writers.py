@@ -1,7 +1,7 @@
 """Many client processes write to the same documents, through two API processes and two workers: no edit is lost.
 
 Sixteen that write to documents of their own too, while a reader follows them by sequence numbers; and eight that
-never wait, each with a field of its own in the same 50 documents: 20 rounds, 8,000 edits, with --soak.
+never wait, each with a field of its own in the same documents: 50 of them, 20 rounds, 8,000 edits, with --soak.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.instance import ROOT, Instance
 from tests.patience import PATIENCE_SECONDS
 
 CLIENTS = 16
-HURRIED, DOCUMENTS = 8, 50
+HURRIED = 8
 
 # Each client is a process. It never waits for the others: it posts what it has, edited, and takes the answer.
 CLIENT = textwrap.dedent(
@@ -93,7 +93,10 @@ class Follower:
             await asyncio.sleep(0.005)
 
 
-@pytest.mark.parametrize(("documents", "edits"), [(20, 40), pytest.param(50, 60, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    ("documents", "edits"),
+    [(10, 15), pytest.param(20, 40, marks=pytest.mark.soak), pytest.param(50, 60, marks=pytest.mark.soak)],
+)
 def test_sixteen_processes_lose_nothing(
     instance: Instance, tmp_path: Path, record_property: Callable[[str, object], None], documents: int, edits: int
 ) -> None:
@@ -122,20 +125,20 @@ def test_sixteen_processes_lose_nothing(
     # No write lay behind a sequence number that the follower had already passed.
     assert follower.hashes == report.held.hash_map
     assert follower.sequence == report.held.sequence
-    assert follower.steps > 20
+    assert follower.steps > report.edits / 32, "it did not follow while they wrote"
     record_property("longest request", round(report.longest(), 2))
     print(f"{report.edits} edits, {report.held.sequence} revisions, longest request {report.longest():.2f} s")
 
 
-@pytest.mark.parametrize("rounds", [2, pytest.param(20, marks=pytest.mark.soak)])
-def test_eight_that_never_wait_lose_nothing(instance: Instance, tmp_path: Path, rounds: int) -> None:
+@pytest.mark.parametrize(("documents", "rounds"), [(20, 2), pytest.param(50, 20, marks=pytest.mark.soak)])
+def test_eight_that_never_wait_lose_nothing(instance: Instance, tmp_path: Path, documents: int, rounds: int) -> None:
     script = tmp_path / "client.py"
     script.write_text(CLIENT)
     first = instance.access(name="client 0")
     others = [instance.access(space=first.space, name=f"client {n}") for n in range(1, HURRIED)]
     processes = [
         subprocess.Popen(
-            [sys.executable, str(script), access.url, access.token, str(n), str(rounds), str(DOCUMENTS)],
+            [sys.executable, str(script), access.url, access.token, str(n), str(rounds), str(documents)],
             stdout=subprocess.PIPE,
             cwd=ROOT,
             env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
@@ -145,7 +148,7 @@ def test_eight_that_never_wait_lose_nothing(instance: Instance, tmp_path: Path, 
     lost = [int(process.communicate(timeout=5 * PATIENCE_SECONDS)[0]) for process in processes]
     assert [process.returncode for process in processes] == [0] * HURRIED
     assert lost == [0] * HURRIED, "an answer lacked the edit that it answered"
-    for i in range(DOCUMENTS):
+    for i in range(documents):
         body = httpx.get(f"{first.url}/task/doc{i}", headers=first.headers).raise_for_status().json()
         wanted = {f"field{n}": f"value {rounds - 1} of client {n}" for n in range(HURRIED)}
         assert body == {"id": f"doc{i}", **wanted}, json.dumps(body)

@@ -98,7 +98,7 @@ def ledger_of(place: Path) -> list[Any]:
         return ledger.execute("SELECT id, sequence, hash, data FROM entry ORDER BY id").fetchall()
 
 
-@pytest.mark.parametrize("seed", [1, 2, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(3, 51))])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2, 51))])
 def test_rings_of_daemons_settle(tmp_path: Path, server: Callable[[], Instance], seed: int) -> None:
     choose = random.Random(seed)
     kinds = KINDS if seed % 3 == 0 else KINDS[:2]

@@ -62,11 +62,12 @@ class Editors:
         subprocess.run(["sed", "-i", f'/^ *"id"/a {line}', str(path)], check=True)
 
 
-@pytest.fixture
-def instance(tmp_path: Path) -> Iterator[Instance]:
-    made = Instance(tmp_path / "server" / "data").start()
+@pytest.fixture(scope="module")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    """It comes and goes."""
+    made = Instance(tmp_path_factory.mktemp("server") / "data").start()
     yield made
-    made.stop()
+    made.discard()
 
 
 @pytest.fixture
@@ -177,7 +178,7 @@ def test_two_folders_without_a_server(serverless: list[Device]) -> None:
     assert [device.stop() for device in serverless] == [0, 0]
 
 
-@pytest.mark.parametrize("kills", [6, pytest.param(200, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("kills", [3, pytest.param(200, marks=pytest.mark.soak)])
 def test_daemons_that_are_killed_at_any_moment(devices: list[Device], kills: int) -> None:
     editors = Editors(seed=kills)
     tasks = [f"task-{number}" for number in range(4)]

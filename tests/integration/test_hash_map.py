@@ -248,7 +248,7 @@ async def vandalised(pair: Instance, seed: int, writes: int, flushes: int) -> di
 
 
 async def test_no_acknowledged_write_is_ever_missing(pair: Instance) -> None:
-    done = await vandalised(pair, seed=1, writes=60, flushes=2)
+    done = await vandalised(pair, seed=1, writes=30, flushes=2)
     assert len(done) >= 12, done
 
 

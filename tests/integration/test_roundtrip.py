@@ -115,9 +115,10 @@ def new_id() -> str:
     return f"d-{uuid.uuid4().hex[:12]}"
 
 
-def hypothesis(examples: int, *, derandomize: bool = True) -> settings:
+def hypothesis(examples: int | None = None, *, derandomize: bool = True) -> settings:
+    """`examples`: so many; else those of the profile, which are more with --soak."""
     return settings(
-        max_examples=examples,
+        max_examples=settings().max_examples if examples is None else examples,
         deadline=None,
         derandomize=derandomize,
         database=None,
@@ -129,7 +130,7 @@ def hypothesis(examples: int, *, derandomize: bool = True) -> settings:
 @example({"a": {"$ref": "x", "$id": 1, "$db": None}}, True, None)
 @example({"a": {"$ref": "x", "$id": {"$ref": "y", "$id": None, "$db": "z", "w": 1.0}}}, True, None)
 @example({"$ref": "x", "$id": 1, "$db": "y"}, True, None)
-@hypothesis(60)
+@hypothesis()
 def test_what_is_accepted_comes_back_equal(space: Space, body: Any, ascii_only: bool, indent: int | None) -> None:
     document = {**body, "id": new_id()}
     space.check(document, json.dumps(document, ensure_ascii=ascii_only, indent=indent))
@@ -147,7 +148,7 @@ def test_what_is_accepted_comes_back_equal_for_long(
 
 
 @given(deep())
-@hypothesis(20)
+@hypothesis()
 def test_deep_nesting_comes_back_equal(space: Space, value: Any) -> None:
     space.check({"id": new_id(), "deep": value})
 
@@ -168,7 +169,7 @@ def test_nesting_to_the_limit_and_one_more(space: Space, opening: str, closing: 
 @example({"a": None}, {"a": False})
 @example({"$ref": "x", "$id": 1}, {"$db": "y"})
 @example({"a": {"b": 1, "c": 2}}, {"a": {"c": 2, "b": 1}})
-@hypothesis(40)
+@hypothesis()
 def test_what_two_devices_wrote_is_stored_as_it_is_answered(space: Space, first: Any, second: Any) -> None:
     """Whatever the decision is, the answer, the stored state and the hash map agree on it."""
     identity = new_id()

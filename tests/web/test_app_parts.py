@@ -42,7 +42,7 @@ def run(tools: node.Node, script: str, **environment: str) -> str:
 def test_words_mean_what_they_mean_on_the_command_line(
     built: node.Node, zone: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    count = "20000" if request.config.getoption("--soak") else "500"
+    count = "20000" if request.config.getoption("--soak") else "150"
     seed = str(int.from_bytes(os.urandom(4), "big"))
     command = [sys.executable, "-m", "tests.web.app_vectors", seed, count]
     made = subprocess.run(command, cwd=ROOT, env={**os.environ, "TZ": zone}, capture_output=True, text=True)

@@ -72,7 +72,9 @@ def test_it_keeps_what_every_store_promises(opened: Callable[[], Page]) -> None:
     assert found["asked"] > 5
 
 
-@pytest.mark.parametrize(("count", "portions"), [(0, 0), (1, 1), (1_000, 4), (5_000, 18), (12_000, 44)])
+@pytest.mark.parametrize(
+    ("count", "portions"), [(0, 0), (1, 1), (1_000, 4), (5_000, 18), pytest.param(12_000, 44, marks=pytest.mark.soak)]
+)
 def test_all_documents_are_handed_over_in_portions(opened: Callable[[], Page], count: int, portions: int) -> None:
     found = call(opened(), "each", count)
     assert (found["ids"], found["portions"]) == (True, portions)

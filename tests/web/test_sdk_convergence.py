@@ -59,7 +59,7 @@ def check_over_http(clients: Node, server: Instance, seeds: range) -> None:
 
 
 def test_no_edit_of_a_client_is_lost(clients: Node) -> None:
-    check(clients, range(20))
+    check(clients, range(10))
 
 
 def test_no_edit_of_a_client_of_a_real_server_is_lost(clients: Node, server: Instance) -> None:

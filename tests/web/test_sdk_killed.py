@@ -117,7 +117,7 @@ def world(sdk: node.Node, build: Path, server: Instance, access: Access, tmp_pat
 
 
 def test_a_client_that_is_killed_loses_and_doubles_nothing(world: World) -> None:
-    run(world, seed=1, kills=6)
+    run(world, seed=1, kills=3)
 
 
 @pytest.mark.soak

@@ -11,7 +11,6 @@ that.
 from __future__ import annotations
 
 import asyncio
-import atexit
 import ctypes
 import gc
 import json
@@ -21,8 +20,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
-import traceback
 import warnings
 from collections.abc import Mapping
 from functools import partial
@@ -170,8 +167,7 @@ def _become(
     dies_by: int,
     parent: int,
 ) -> NoReturn:
-    status = 1
-    try:
+    def become() -> None:
         gc.freeze()
         if new_session:
             os.setsid()
@@ -190,26 +186,8 @@ def _become(
         asyncio.set_event_loop_policy(None)
         sys.argv = words
         run(words[0])
-        status = 0
-    except SystemExit as end:
-        status = _status(end.code)
-    except BaseException:  # noqa: BLE001 -- nothing may go back to where the fork was made
-        traceback.print_exc()
-    finally:
-        try:
-            vars(threading)["_shutdown"]()
-            vars(atexit)["_run_exitfuncs"]()
-            sys.stdout.flush()
-            sys.stderr.flush()
-        finally:
-            os._exit(status)
 
-
-def _status(code: object) -> int:
-    if code is None or isinstance(code, int):
-        return code or 0
-    print(code, file=sys.stderr)
-    return 1
+    preloaded.end_with(become)
 
 
 def _forget_signals() -> None:

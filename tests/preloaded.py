@@ -22,6 +22,8 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache, partial
@@ -180,6 +182,33 @@ def _serve(place: Path, main: Callable[[], object]) -> None:
         connection.close()
 
 
+def end_with(main: Callable[[], object]) -> NoReturn:
+    """Of a fork: runs it, and ends. Python itself would go through all that is loaded first, and so copy it."""
+    status = 1
+    try:
+        main()
+        status = 0
+    except SystemExit as end:
+        status = _status(end.code)
+    except BaseException:  # noqa: BLE001 -- nothing may go back to where the fork was made
+        traceback.print_exc()
+    finally:
+        try:
+            vars(threading)["_shutdown"]()
+            vars(atexit)["_run_exitfuncs"]()
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(status)
+
+
+def _status(code: object) -> int:
+    if code is None or isinstance(code, int):
+        return code or 0
+    print(code, file=sys.stderr)
+    return 1
+
+
 def _answer(connection: socket.socket, main: Callable[[], object]) -> NoReturn:
     head, descriptors, _, _ = socket.recv_fds(connection, 4, 3)
     request = connection.makefile("rb").read(int.from_bytes(head, "big"))
@@ -196,8 +225,7 @@ def _answer(connection: socket.socket, main: Callable[[], object]) -> NoReturn:
         os.environ.clear()
         os.environ.update(environment)
         sys.argv[1:] = arguments
-        main()
-        sys.exit()
+        end_with(main)
     for descriptor in (1, *descriptors):  # whoever waits for their end does not wait for this process
         os.close(descriptor)
     connection.sendall(b"%d\n" % command)

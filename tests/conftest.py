@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -69,6 +72,20 @@ def pytest_configure(config: pytest.Config) -> None:
     Instance.loads = config.getoption("--soak")  # the long runs measure, too
     if config.getoption("--hypothesis-profile") is None:
         hypothesis.settings.load_profile("soak" if config.getoption("--soak") else "tests")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """In a new checkout the tests must be compiled, which takes twice as long as all else until the first test. All
+    processes of a run would compile all of them, at the same time; so each begins with a share of its own."""
+    worker = getattr(session.config, "workerinput", None)
+    if worker is None:
+        return
+    named = [Path(argument.partition("::")[0]) for argument in session.config.args]
+    files = sorted(path for one in named for path in ([one] if one.is_file() else one.rglob("test_*.py")))
+    for path in files[int(worker["workerid"].removeprefix("gw")) :: worker["workercount"]]:
+        with suppress(Exception, pytest.skip.Exception):  # is told of when it is collected
+            import_module(".".join(path.resolve().relative_to(ROOT).with_suffix("").parts))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -20,6 +20,7 @@ class OverHttp:
     """`tests.convergence.servers.Server` on the routes of the API.
 
     Time is the real time. The conflicts that a v1.0 client is not told are read from the history of the document.
+    That is read once after each request that may add to it, and a state, which its hash names, once.
     """
 
     def __init__(self, http: httpx.Client, token: Token) -> None:
@@ -27,6 +28,8 @@ class OverHttp:
         self._token = token
         self._tokens: dict[str | None, str] = {}
         self._told: set[tuple[Any, ...]] = set()
+        self._stories: dict[str, list[dict[str, Any]]] = {}
+        self._states: dict[tuple[str, str], Body] = {}
 
     def now(self) -> float:
         return time.time()
@@ -36,6 +39,7 @@ class OverHttp:
 
     def post(self, device: str | None, document: str, request: Request) -> Answer:
         body = {name: value for name, value in request.items() if name != "_edits"}
+        self._stories.pop(document, None)
         answer = self._http.post(f"/task/{document}", json=body, headers=self._headers(device))
         if answer.status_code == 409:
             return {"error": answer.json()["code"]}
@@ -51,12 +55,7 @@ class OverHttp:
 
     def bodies(self, document: str) -> Iterable[Body]:
         """Every body that the history of the document says can be read."""
-        found = []
-        for row in self._story(document):
-            if row["has_body"]:
-                address = f"/task/{document}/revisions/{row['hash']}"
-                found.append(self._http.get(address, headers=self._headers(None)).raise_for_status().json())
-        return found
+        return [self._state(document, row["hash"]) for row in self._story(document) if row["has_body"]]
 
     def size(self, document: str) -> int:
         return len(self._story(document))
@@ -79,7 +78,18 @@ class OverHttp:
                 new += row["conflicts"]
         return new
 
+    def _state(self, document: str, content: str) -> Body:
+        if (document, content) not in self._states:
+            answer = self._http.get(f"/task/{document}/revisions/{content}", headers=self._headers(None))
+            self._states[document, content] = answer.raise_for_status().json()
+        return self._states[document, content]
+
     def _story(self, document: str) -> list[dict[str, Any]]:
+        if document not in self._stories:
+            self._stories[document] = self._read_story(document)
+        return self._stories[document]
+
+    def _read_story(self, document: str) -> list[dict[str, Any]]:
         answer = self._http.get(f"/task/{document}/revisions", headers=self._headers(None))
         if answer.status_code == 404:
             return []

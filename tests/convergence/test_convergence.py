@@ -1,4 +1,4 @@
-"""Sixty runs a population; with --soak six hundred, and ten thousand of some. `ledger` says what is counted."""
+"""Thirty runs a population; with --soak six hundred, and ten thousand of some. `ledger` says what is counted."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SHARES = {
 """Of what `newest clock wins` loses, in so few runs."""
 
 
-@pytest.mark.parametrize("runs", [60, pytest.param(600, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("runs", [30, pytest.param(600, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("population", POPULATIONS)
 def test_everything_converges_and_little_is_lost(population: str, runs: int) -> None:
     seeds = range(FIRST_SEED, FIRST_SEED + runs)

@@ -1,4 +1,4 @@
-"""A few dozen runs a population, and the smallest ones of old; with --soak thousands. `rings` says what is judged."""
+"""Twenty runs a population, and the smallest ones of old; with --soak thousands. `rings` says what is judged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ D = DocumentId("d")
 
 @pytest.mark.parametrize("population", POPULATIONS)
 def test_all_of_it_settles_and_nothing_is_lost(population: str) -> None:
-    totals = play(population, range(40))
+    totals = play(population, range(20))
     assert {name: totals.seeds[name] for name in COUNTS if totals.counts[name]} == {}
 
 

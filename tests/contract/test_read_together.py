@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
+
 import pytest
 
 from shared.codec import content_hash
@@ -11,7 +14,6 @@ from shared.core.resolution.batch import Item
 from shared.core.resolution.context import RECENT, NeedsData, Pair, Submission
 from shared.core.resolution.revs import CREATED
 from shared.ports import Transaction
-from shared.settings import Settings
 from shared.transaction import CachedResolver, decide
 from tests.contract.transactions import DEVICES, DOCUMENTS, InMemory, InMongo, Transacted
 
@@ -25,15 +27,22 @@ def edit(document: DocumentId, n: int, device: DeviceId = DEVICES[0]) -> Item:
     return Item(Submission(document, body, content_hash(body), 1.0, before, device=device), device)
 
 
+@pytest.fixture(params=["memory", "mongodb"])
+def space(request: pytest.FixtureRequest) -> Iterator[Transacted]:
+    if request.param == "memory":
+        yield InMemory()
+    else:
+        with closing(InMongo(request.getfixturevalue("settings"))) as opened:
+            yield opened
+
+
 @pytest.mark.parametrize("max_bytes", [None, 30_000])
-@pytest.mark.parametrize("adapter", ["memory", "mongodb"])
 def test_the_newest_states_of_many_documents_are_those_of_each_of_them(
-    adapter: str, max_bytes: int | None, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    space: Transacted, max_bytes: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whether they have a few or many, and however many bytes may be read for several at once."""
     if max_bytes is not None:
         monkeypatch.setattr("shared.adapters.mongodb.revisions._RECENT_BYTES", max_bytes)
-    space: Transacted = InMongo(settings) if adapter == "mongodb" else InMemory()
     edits = [edit(document, n) for document, length in LENGTHS.items() for n in range(length + 1)]
     space.transact(lambda transaction: decide(transaction, CachedResolver(Limits().max_document_bytes), edits))
     for documents in (DOCUMENTS[:12], DOCUMENTS[2:4], DOCUMENTS[:2], DOCUMENTS[11:13], [DOCUMENTS[9]]):
@@ -50,11 +59,7 @@ def test_the_newest_states_of_many_documents_are_those_of_each_of_them(
         ]
 
 
-@pytest.mark.parametrize("adapter", ["memory", "mongodb"])
-def test_pairs_of_many_documents_and_devices_are_those_of_each_since_its_own_sequence(
-    adapter: str, settings: Settings
-) -> None:
-    space: Transacted = InMongo(settings) if adapter == "mongodb" else InMemory()
+def test_pairs_of_many_documents_and_devices_are_those_of_each_since_its_own_sequence(space: Transacted) -> None:
     # Edits of ten documents by three devices in turn, so document d has sequences d + 1, d + 11, d + 21 and so on.
     edits = [edit(document, n, DEVICES[n % 3]) for n in range(9) for document in DOCUMENTS[:10]]
     resolver = CachedResolver(Limits().max_document_bytes)

@@ -50,15 +50,14 @@ LIMIT = Limits().max_document_bytes
 
 @pytest.fixture(params=ADAPTERS)
 def space(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Transacted]:
-    if request.param == "one worker":
-        with closing(ByOneWorker(request.getfixturevalue("settings"))) as worker:
-            yield worker
+    if request.param in ("mongodb", "one worker"):
+        adapter = InMongo if request.param == "mongodb" else ByOneWorker
+        with closing(adapter(request.getfixturevalue("settings"))) as opened:
+            yield opened
     elif request.param == "directory":
         yield InDirectory(tmp_path)
     elif request.param == "repository":
         yield InRepository(tmp_path)
-    elif request.param == "mongodb":
-        yield InMongo(request.getfixturevalue("settings"))
     else:
         yield InMemory()
 

@@ -132,9 +132,14 @@ class InRepository:
 
 
 class InMongo:
+    """A store of its own for each transaction, which remembers nothing. The connections are kept until `close`:
+    logging in takes longer than all the rest."""
+
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
         self._space = SpaceId(f"s-{uuid.uuid4().hex[:12]}")
+        self._runner = asyncio.Runner()
+        self._left = AsyncExitStack()
+        self._mongo = self._runner.run(self._left.enter_async_context(opened(settings)))
 
     def transact(self, work: Callable[[Transaction], T]) -> T:
         return self._run(lambda store: store.transact(self._space, work))
@@ -146,12 +151,15 @@ class InMongo:
         entries = self._run(lambda store: store.history(self._space, document, 100))
         return [row for entry in reversed(entries) for row in entry.conflicts]
 
-    def _run(self, call: Callable[[MongoDocumentStore], Coroutine[Any, Any, T]]) -> T:
-        async def run() -> T:
-            async with opened(self._settings) as mongo:
-                return await call(MongoDocumentStore(mongo, give_up_after_seconds=60))
+    def close(self) -> None:
+        self._runner.run(self._left.aclose())
+        self._runner.close()
 
-        return asyncio.run(run())
+    def _run(self, call: Callable[[MongoDocumentStore], Coroutine[Any, Any, T]]) -> T:
+        return self._runner.run(call(self._opened()))
+
+    def _opened(self) -> MongoDocumentStore:
+        return MongoDocumentStore(self._mongo, give_up_after_seconds=60)
 
 
 class ByOneWorker(InMongo):
@@ -159,17 +167,10 @@ class ByOneWorker(InMongo):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self._runner = asyncio.Runner()
-        self._left = AsyncExitStack()
-        mongo = self._runner.run(self._left.enter_async_context(opened(settings)))
-        self._store = MongoDocumentStore(mongo, give_up_after_seconds=60)
+        self._store = super()._opened()
 
     def transact(self, work: Callable[[Transaction], T]) -> T:
         return self._run(lambda store: store.transact(self._space, work, Fence(1, "one")))
 
-    def close(self) -> None:
-        self._runner.run(self._left.aclose())
-        self._runner.close()
-
-    def _run(self, call: Callable[[MongoDocumentStore], Coroutine[Any, Any, T]]) -> T:
-        return self._runner.run(call(self._store))
+    def _opened(self) -> MongoDocumentStore:
+        return self._store

@@ -3,40 +3,13 @@
 from __future__ import annotations
 
 import ast
-import builtins
-import collections.abc
 import re
 import subprocess
-from collections import defaultdict
 from pathlib import Path
 
-from tests.architecture.syntax import blocks
 from tests.instance import ROOT
 
 PACKAGES = ("api", "worker", "shared", "client")
-
-
-def public_types() -> dict[str, list[str]]:
-    """Classes and names of types: name -> modules that define it at their top."""
-    defined: defaultdict[str, list[str]] = defaultdict(list)
-    for package in PACKAGES:
-        for path in (ROOT / package).rglob("*.py"):
-            for node in ast.parse(path.read_text()).body:
-                names = [target.id for target in getattr(node, "targets", ()) if isinstance(target, ast.Name)]
-                if isinstance(node, ast.ClassDef):
-                    names = [node.name]
-                for name in names:
-                    if re.match("[A-Z]+[a-z]", name):
-                        defined[name].append(str(path.relative_to(ROOT)))
-    return defined
-
-
-def test_no_public_type_has_the_name_of_another() -> None:
-    types = public_types()
-    assert len(types) > 300
-    assert {name: modules for name, modules in types.items() if len(modules) > 1} == {}
-    theirs = {*dir(collections.abc), *dir(builtins)}
-    assert {name: types[name] for name in theirs & types.keys()} == {}
 
 
 def test_each_word_of_the_glossary_is_explained_once() -> None:
@@ -102,31 +75,6 @@ def test_no_name_says_only_that_something_was_found_or_told() -> None:
         if in_text.search(text):  # most files need not be taken apart
             names = {name.strip("_") for name in names_given(ast.parse(text))}
             assert names.isdisjoint(empty), path.relative_to(ROOT)
-
-
-def lone_strings(tree: ast.AST) -> list[int]:
-    """Lines of strings that stand alone and explain nothing: neither the module, class or function that they begin
-    nor the name that is given a value right before them."""
-    lines: list[int] = []
-    for _, field, statements in blocks(tree):
-        for before, statement in zip([None, *statements], statements, strict=False):
-            match statement:
-                case ast.Expr(value=ast.Constant(value=str())):
-                    begins = before is None and field == "body"
-                    names = isinstance(before, ast.Assign | ast.AnnAssign | ast.AugAssign)
-                    if not begins and not (names and before.end_lineno == statement.lineno - 1):
-                        lines.append(statement.lineno)
-    return lines
-
-
-def test_an_explanation_stands_behind_what_it_explains() -> None:
-    """What was explained may have moved to another module, and the explanation stayed."""
-    assert lone_strings(ast.parse('"""A module."""\nA = 1\n"""A name."""\nimport b\n"""Nothing."""\n')) == [5]
-    nested = "try:\n  a()\nexcept E:\n  b()\n  'Nothing.'\nfinally:\n  match c:\n    case _:\n      d\n      'No.'\n"
-    assert sorted(lone_strings(ast.parse(nested))) == [5, 10]
-    for package in (*PACKAGES, "ops", "bench", "tests"):
-        for path in (ROOT / package).rglob("*.py"):
-            assert lone_strings(ast.parse(path.read_text())) == [], path.relative_to(ROOT)
 
 
 def test_decision_records_have_numbers_of_their_own_and_the_gaps_are_named() -> None:

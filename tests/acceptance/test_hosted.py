@@ -4,9 +4,8 @@ shared space. Real processes of everything; a real browser where somebody looks 
 from __future__ import annotations
 
 import json
+import os
 import re
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ import pytest
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page
 
+from tests import preloaded
 from tests.acceptance.devices import Device
 from tests.instance import Access, Instance
 from tests.openid_provider import CLIENT, SECRET, RunningProvider, running_provider
@@ -97,14 +97,13 @@ class Login:
     """`hypertask login`, in a terminal."""
 
     def __init__(self, device: Device, url: str, *options: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "client.cli", "login", url, "--name", "there", *options],
-            env=device.environment, cwd=device.home, text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        assert self._process.stderr is not None
+        told, tells = os.pipe()
+        self._printed, self._told = device.home / "login.out", os.fdopen(told)
+        with self._printed.open("wb") as out, os.fdopen(tells, "wb") as errors:
+            words = ["login", url, "--name", "there", *options]
+            self._process = preloaded.Started(words, device.environment, device.home, out, errors)
         lines = []
-        for line in self._process.stderr:
+        for line in self._told:
             lines.append(line)
             if "type the code:" in line:
                 self.code = line.split()[-1]
@@ -112,8 +111,10 @@ class Login:
         raise AssertionError("".join(lines))
 
     def done(self) -> str:
-        out, error = self._process.communicate(timeout=PATIENCE_SECONDS)
-        assert self._process.returncode == 0, out + error
+        with self._told:
+            error = self._told.read()
+        status, out = self._process.wait(PATIENCE_SECONDS), self._printed.read_text()
+        assert status == 0, out + error
         return out
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ import pytest
 
 from api.app import ROUTES
 from tests.described import openapi_document
-from tests.instance import Access
+from tests.instance import Access, Instance
 from tests.integration.test_errors import Raw, check_problem
 from tests.patience import PATIENCE_SECONDS
 
@@ -32,11 +33,24 @@ OF_THE_MOMENT = {"date", "x-request-id"}
 CODINGS = pytest.mark.parametrize("coding", ["identity", "gzip"])
 
 
-@pytest.fixture
-def client(access: Access) -> Iterator[httpx.Client]:
+@contextmanager
+def filled(access: Access) -> Iterator[httpx.Client]:
+    """It has the document `a`."""
     with httpx.Client(base_url=access.url, headers=access.headers) as client:
         made = client.post("/task/a", json={"client_state": BODY, "base": "0"}).raise_for_status()
         client.headers["x-hash"], client.headers["x-space"] = made.json()["hash"], access.space
+        yield client
+
+
+@pytest.fixture(scope="module")
+def reader(server: Instance) -> Access:
+    """Of a space to which nothing happens after it was filled."""
+    return server.access()
+
+
+@pytest.fixture(scope="module")
+def client(reader: Access) -> Iterator[httpx.Client]:
+    with filled(reader) as client:
         yield client
 
 
@@ -68,9 +82,9 @@ def test_head_is_get_without_a_body(client: httpx.Client, path: str, coding: str
 
 
 @pytest.mark.parametrize("path", OF_TOKENS)
-def test_head_is_refused_as_get_is(access: Access, path: str) -> None:
-    for headers in ({}, {"authorization": "Bearer x"}, {**access.headers, "hypertask-space": "another"}):
-        url = access.url + path.format(**NAMES)
+def test_head_is_refused_as_get_is(reader: Access, path: str) -> None:
+    for headers in ({}, {"authorization": "Bearer x"}, {**reader.headers, "hypertask-space": "another"}):
+        url = reader.url + path.format(**NAMES)
         head = httpx.head(url, headers=headers)
         status = 200 if path in OPEN else 403 if "hypertask-space" in headers else 401
         assert (head.status_code, head.content) == (status, b"")
@@ -97,14 +111,14 @@ def test_allow_names_all_methods_of_the_address(client: httpx.Client, path: str)
 
 
 @pytest.mark.parametrize("path", [path for path in PATHS if path != "/"])
-def test_nothing_is_redirected(access: Access, path: str) -> None:
+def test_nothing_is_redirected(reader: Access, path: str) -> None:
     """The address would come from the Host header."""
-    for headers in ({}, access.headers):
+    for headers in ({}, reader.headers):
         for found in (
             path.format(**NAMES) + "/",
             "/" + path.format(**NAMES),
         ):
-            answer = httpx.get(access.url + found, headers={**headers, "host": "elsewhere.example"})
+            answer = httpx.get(reader.url + found, headers={**headers, "host": "elsewhere.example"})
             check_problem(answer, 404, "not-found", None)
             assert "elsewhere" not in str(answer.headers) + answer.text
 
@@ -203,7 +217,12 @@ def test_what_is_wrong_is_answered_after_what_came_before_it(access: Access, wro
 
 
 @pytest.mark.parametrize("identity", [".", ".."])
-def test_dot_segments_are_no_ids_by_any_way_in(client: httpx.Client, identity: str) -> None:
+def test_dot_segments_are_no_ids_by_any_way_in(access: Access, identity: str) -> None:
+    with filled(access) as client:
+        no_id_by_any_way_in(client, identity)
+
+
+def no_id_by_any_way_in(client: httpx.Client, identity: str) -> None:
     state = {"client_state": {"id": identity}, "base": "0"}
     answer = client.post("/tasks", json={"tasks": {identity: state, "b": {"client_state": {"id": "b"}}}})
     found = answer.raise_for_status().json()["tasks"]

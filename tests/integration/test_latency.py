@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable
 from functools import partial
@@ -12,20 +11,23 @@ import httpx
 from tests.instance import Access
 from tests.patience import TIMES
 
-MOST_TIMES = 25
+MOST_TIMES = 8
+RESTS_SECONDS = 0.1
+"""After which no worker holds the lease of the space any more."""
 
 
 def test_a_single_write_takes_no_more_than_a_few_reads(access: Access) -> None:
-    """A poll anywhere - queue, result, batch timer - would show as its interval, of which half is a hundred times a
-    read. Measured: 5 ms for a write, 2 ms for a read. They take turns: a machine that gets slow is slow for both."""
+    """A poll anywhere - queue, result, batch timer - would show as its interval in each write that comes when the
+    worker rests: in the quickest, too, whatever else the machine does. Measured: three times as long as a read."""
     ratios = []
     with httpx.Client(base_url=access.url, headers=access.headers, trust_env=False) as client:
         for _ in range(TIMES):
             reads, writes = [], []
-            for number in range(30):
+            for number in range(15):
                 reads.append(seconds(lambda: client.get("/hashes")))
+                time.sleep(RESTS_SECONDS)
                 writes.append(seconds(partial(write, client, number)))
-            ratios.append(statistics.median(writes) / statistics.median(reads))
+            ratios.append(min(writes) / min(reads))
             if ratios[-1] < MOST_TIMES:
                 return
     raise AssertionError(ratios)

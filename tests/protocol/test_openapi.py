@@ -34,6 +34,7 @@ from shared.core.merge import policies
 from shared.core.protocol import Limits
 from tests.described import is_described, openapi_document
 from tests.instance import Access, Instance
+from tests.patience import PATIENCE_SECONDS
 
 DOCUMENT = openapi_document()
 # What it sends is worked out in the process that runs the test; each process of a run would while it collects.
@@ -70,7 +71,7 @@ def test_the_server_does_what_the_document_says(
     case: schemathesis.Case[Any], spaces: Callable[[str], Access], connection: requests.Session
 ) -> None:
     access = spaces(case.operation.label)
-    response = case.call(base_url=access.url, session=connection, headers=access.headers)
+    response = case.call(base_url=access.url, session=connection, headers=access.headers, timeout=PATIENCE_SECONDS)
     case.validate_response(
         response,
         checks=[
@@ -118,8 +119,13 @@ def test_administration_does_what_the_document_says(
 ) -> None:
     # What others do here is tests/unit/api/test_admin.py.
     headers = {"hypertask-csrf": administrator.headers["hypertask-csrf"]}
-    cookies = dict(administrator.cookies)
-    response = case.call(base_url=str(administrator.base_url), session=connection, headers=headers, cookies=cookies)
+    response = case.call(
+        base_url=str(administrator.base_url),
+        session=connection,
+        headers=headers,
+        cookies=dict(administrator.cookies),
+        timeout=PATIENCE_SECONDS,
+    )
     case.validate_response(
         response,
         checks=[

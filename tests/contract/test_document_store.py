@@ -24,8 +24,7 @@ from shared.core.resolution.retention import DAY_SECONDS, Pruned, Retention
 from shared.ports import Current, DocumentStore, Fence, FencedError, Transaction, UnavailableError
 from shared.settings import Settings
 from tests.instance import Instance
-from tests.integration.truth import limit_transactions
-from tests.patience import STORE_TIMEOUT_SECONDS
+from tests.integration.truth import hasty_transactions
 
 NOWHERE = "mongodb://127.0.0.1:1/?replicaSet=rs0"
 
@@ -378,15 +377,12 @@ async def test_a_transaction_that_the_database_ends_while_it_works_is_run_again(
     async with opened(server.settings) as mongo:
         store = MongoDocumentStore(mongo, give_up_after_seconds=60)
         await store.transact(space, lambda found: found.write(found.allot(60, 60), many_writes(60), {}))
-        limit_transactions(server, 2)
-        try:
+        with hasty_transactions(server):
             assert await store.transact(space, work) >= 2
             attempts = 0
             impatient = MongoDocumentStore(mongo, give_up_after_seconds=0.1)
             with pytest.raises(UnavailableError):
                 await impatient.transact(space, work)
-        finally:
-            limit_transactions(server, STORE_TIMEOUT_SECONDS)
 
 
 def many_writes(count: int) -> list[Write]:

@@ -20,6 +20,8 @@ from shared.core.resolution.context import Outcome
 from shared.core.resolution.retention import Retention
 from shared.ports import FencedError
 from shared.settings import Settings
+from tests.instance import Instance
+from tests.integration.truth import hasty_transactions
 from tests.integration.writers import DEVICES, Writer, submission, two_writers
 
 
@@ -364,7 +366,7 @@ async def test_workers_that_take_turns_in_a_space_to_which_everything_happens(se
 
 @pytest.mark.parametrize("answers", [0, 1])
 async def test_a_worker_that_is_killed_before_the_answers_has_written_nothing(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, answers: int
+    server: Instance, settings: Settings, monkeypatch: pytest.MonkeyPatch, answers: int
 ) -> None:
     class KilledError(BaseException):
         pass
@@ -382,13 +384,14 @@ async def test_a_worker_that_is_killed_before_the_answers_has_written_nothing(
             left -= 1
             return its(self, number)
 
-        with monkeypatch.context() as patched:  # as if nothing of it ran any more
-            patched.setattr(AnswerReader, "read", read)
-            patched.setattr(transactions, "_abort", lambda _session: None)
-            patched.setattr(ClientSession, "end_session", lambda _session: None)
-            with pytest.raises(KilledError):
-                await writer.write(submission({"id": "a", "n": 1}, made.rev), submission({"id": "b"}))
-        other.leased(2)
-        [edited, _], _ = await other.write(submission({"id": "a", "n": 2}, made.rev), submission({"id": "b"}))
+        with hasty_transactions(server):
+            with monkeypatch.context() as patched:  # as if nothing of it ran any more
+                patched.setattr(AnswerReader, "read", read)
+                patched.setattr(transactions, "_abort", lambda _session: None)
+                patched.setattr(ClientSession, "end_session", lambda _session: None)
+                with pytest.raises(KilledError):
+                    await writer.write(submission({"id": "a", "n": 1}, made.rev), submission({"id": "b"}))
+            other.leased(2)
+            [edited, _], _ = await other.write(submission({"id": "a", "n": 2}, made.rev), submission({"id": "b"}))
         assert edited.outcome is Outcome.FAST_FORWARD and await world.is_intact()
         assert {head["_id"].partition("/")[2] for head in await world.heads()} == {"first", "a", "b"}

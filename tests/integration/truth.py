@@ -15,6 +15,7 @@ from pymongo import MongoClient
 
 from shared.settings import Settings
 from tests.instance import Instance
+from tests.patience import STORE_TIMEOUT_SECONDS
 
 Row = dict[str, Any]
 
@@ -88,3 +89,13 @@ def limit_transactions(instance: Instance, seconds: float) -> None:
     """How long its mongod lets one last."""
     with administrator(instance.data, instance.settings) as mongo:
         mongo.admin.command("setParameter", 1, transactionLifetimeLimitSeconds=int(seconds))
+
+
+@contextmanager
+def hasty_transactions(instance: Instance) -> Iterator[None]:
+    """Its mongod ends one as soon as that of `serve` does."""
+    limit_transactions(instance, 2)
+    try:
+        yield
+    finally:
+        limit_transactions(instance, STORE_TIMEOUT_SECONDS)

@@ -21,7 +21,7 @@ from shared.adapters.mongodb import MongoDocumentStore, opened
 from shared.core.documents import SequenceNumber, SpaceId
 from tests.chaos.load import Load, Report
 from tests.instance import ROOT, Instance
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, STORE_TIMEOUT_SECONDS
 
 CLIENTS = 16
 HURRIED = 8
@@ -105,7 +105,7 @@ def test_sixteen_processes_lose_nothing(
 
     async def run(load: Load) -> tuple[Report, Follower]:
         async with opened(instance.settings) as mongo:
-            follower = Follower(MongoDocumentStore(mongo, give_up_after_seconds=60), load.space)
+            follower = Follower(MongoDocumentStore(mongo, give_up_after_seconds=STORE_TIMEOUT_SECONDS), load.space)
             following = asyncio.create_task(follower.follow())
             report = await asyncio.to_thread(load.finish)
             following.cancel()
@@ -125,7 +125,8 @@ def test_sixteen_processes_lose_nothing(
     # No write lay behind a sequence number that the follower had already passed.
     assert follower.hashes == report.held.hash_map
     assert follower.sequence == report.held.sequence
-    assert follower.steps > 2, "it did not follow while they wrote"  # how often it looks is a matter of the machine
+    # How often it looks is a matter of the machine, too, and shows in the long runs.
+    assert follower.steps > (20 if report.edits >= 640 else 2), "it did not follow while they wrote"
     record_property("longest request", round(report.longest(), 2))
     print(f"{report.edits} edits, {report.held.sequence} revisions, longest request {report.longest():.2f} s")
 

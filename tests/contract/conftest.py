@@ -11,6 +11,7 @@ from shared.adapters.memory.documents import MemoryDocumentStore
 from shared.adapters.mongodb import MongoDocumentStore, opened
 from shared.core.documents import SpaceId
 from shared.ports import DocumentStore
+from tests.patience import STORE_TIMEOUT_SECONDS
 
 
 @pytest.fixture(params=["mongodb", "memory"])
@@ -19,7 +20,7 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[DocumentStore]:
         yield MemoryDocumentStore()
         return
     async with opened(request.getfixturevalue("settings")) as mongo:
-        yield MongoDocumentStore(mongo, give_up_after_seconds=60)
+        yield MongoDocumentStore(mongo, give_up_after_seconds=STORE_TIMEOUT_SECONDS)
 
 
 @pytest.fixture

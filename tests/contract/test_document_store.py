@@ -25,6 +25,7 @@ from shared.ports import Current, DocumentStore, Fence, FencedError, Transaction
 from shared.settings import Settings
 from tests.instance import Instance
 from tests.integration.truth import hasty_transactions
+from tests.patience import STORE_TIMEOUT_SECONDS
 
 NOWHERE = "mongodb://127.0.0.1:1/?replicaSet=rs0"
 
@@ -375,7 +376,7 @@ async def test_a_transaction_that_the_database_ends_while_it_works_is_run_again(
         return attempts
 
     async with opened(server.settings) as mongo:
-        store = MongoDocumentStore(mongo, give_up_after_seconds=60)
+        store = MongoDocumentStore(mongo, give_up_after_seconds=STORE_TIMEOUT_SECONDS)
         await store.transact(space, lambda found: found.write(found.allot(60, 60), many_writes(60), {}))
         with hasty_transactions(server):
             assert await store.transact(space, work) >= 2

@@ -15,7 +15,7 @@ from shared.core.documents import SpaceId
 from shared.ports import Envelope, Lease, UnavailableError
 from shared.settings import Settings
 from shared.testing.queue import an_item, answer_all, leased, space, taken
-from tests.contract.test_queue import DEADLINE, alone, connected, large_item
+from tests.contract.test_queue import DEADLINE, alone, both_ends, connected, large_item
 
 __all__ = ["alone", "space"]
 
@@ -50,11 +50,7 @@ async def test_what_nobody_waits_for_any_more_makes_room_whoever_has_the_lease(
 async def test_what_expired_while_it_was_decided_does_not_take_others_with_it(
     alone: Settings, space: SpaceId
 ) -> None:
-    async with (
-        connected(alone) as redis,
-        RedisSubmissionQueue(redis, alone) as submissions,
-        await leased(RedisInbox(redis, alone), space) as lease,
-    ):
+    async with both_ends(alone, space) as (redis, submissions, lease):
         key = space_key(space, "inbox")
         slow, first = await taken_and_expired(redis, alone, space, lease)
         sending = asyncio.create_task(submissions.submit(space, an_item("b")))

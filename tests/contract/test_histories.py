@@ -18,6 +18,7 @@ from shared.ports import DocumentStore, Reply, Transaction
 from shared.settings import Settings
 from shared.transaction import CachedResolver, decide
 from tests.contract.test_document_store import put
+from tests.patience import STORE_TIMEOUT_SECONDS
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ async def mongo(settings: Settings) -> AsyncIterator[Mongo]:
 
 @pytest.fixture
 def store(mongo: Mongo) -> DocumentStore:
-    return MongoDocumentStore(mongo, give_up_after_seconds=60)
+    return MongoDocumentStore(mongo, give_up_after_seconds=STORE_TIMEOUT_SECONDS)
 
 
 async def copy_of(mongo: Mongo, space: SpaceId) -> dict[str, list[Any]]:
@@ -74,7 +75,7 @@ async def test_the_first_write_to_another_process_of_the_database_begins_a_histo
     told = (await store.lineages([space]))[space].position
     # As it is when a directory is put back: the process that wrote there last is gone.
     await put_back(mongo, space, copy, process="another")
-    other = MongoDocumentStore(mongo, give_up_after_seconds=60)
+    other = MongoDocumentStore(mongo, give_up_after_seconds=STORE_TIMEOUT_SECONDS)
     await put(other, space, "b", 1)
     lineage = (await other.lineages([space]))[space]
     assert lineage.sequence == told.sequence and lineage.current != told.epoch

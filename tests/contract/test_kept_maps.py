@@ -13,6 +13,7 @@ from shared.adapters.mongodb.client import Mongo
 from shared.core.documents import ContentHash, DocumentId, Epoch, Position, SequenceNumber, SpaceId
 from shared.core.index.hash_map import BucketedMap
 from shared.settings import Settings
+from tests.patience import STORE_TIMEOUT_SECONDS
 
 
 def map_at(sequence: int) -> BucketedMap:
@@ -41,7 +42,7 @@ async def mongo(settings: Settings, space: SpaceId, monkeypatch: pytest.MonkeyPa
 
 
 def store_on(mongo: Mongo) -> MongoDocumentStore:
-    return MongoDocumentStore(mongo, give_up_after_seconds=60)
+    return MongoDocumentStore(mongo, give_up_after_seconds=STORE_TIMEOUT_SECONDS)
 
 
 @pytest.mark.parametrize("change", CHANGES)

@@ -26,7 +26,7 @@ from shared.adapters.redis.submission_queue import RedisSubmissionQueue
 from shared.core.documents import DeviceId, JsonText, SequenceNumber, SpaceId
 from shared.core.resolution.batch import Answer, Item
 from shared.core.resolution.context import AcknowledgedMap, Outcome
-from shared.ports import OverloadedError, UnavailableError
+from shared.ports import Lease, OverloadedError, UnavailableError
 from shared.settings import Settings
 from shared.testing.queue import Queue, QueueContract, an_item, answer_all, echo, leased, space, taken
 from tests.patience import PATIENCE_SECONDS
@@ -44,6 +44,19 @@ async def connected(settings: Settings) -> AsyncIterator[WakingRedis]:
         yield redis
     finally:
         await redis.aclose(close_connection_pool=True)
+
+
+@asynccontextmanager
+async def both_ends(
+    settings: Settings, space: SpaceId
+) -> AsyncIterator[tuple[WakingRedis, RedisSubmissionQueue, Lease]]:
+    """Of one queue, and the lease of a space."""
+    async with (
+        connected(settings) as redis,
+        RedisSubmissionQueue(redis, settings) as submissions,
+        await leased(RedisInbox(redis, settings), space) as lease,
+    ):
+        yield redis, submissions, lease
 
 
 @pytest.fixture
@@ -174,11 +187,7 @@ async def test_a_lease_has_a_later_number_though_the_clock_is_set_back(alone: Se
 async def test_a_reply_that_was_lost_is_asked_for_again_and_what_still_waits_is_not(
     alone: Settings, space: SpaceId
 ) -> None:
-    async with (
-        connected(alone) as redis,
-        RedisSubmissionQueue(redis, alone) as submissions,
-        await leased(RedisInbox(redis, alone), space) as lease,
-    ):
+    async with both_ends(alone, space) as (_, submissions, lease):
         sending = [asyncio.create_task(submissions.submit(space, an_item("a")))]
         async with ended(sending):
             await lease.reply(

@@ -20,6 +20,7 @@ from shared.quotas import QuotaLedger, QuotaReachedError
 from shared.restore import RestoredState, RestoreOutcome, restore
 from shared.settings import Settings
 from shared.transaction import CachedResolver, decide
+from tests.patience import STORE_TIMEOUT_SECONDS
 
 D = DeviceId("d")
 
@@ -150,7 +151,7 @@ async def test_an_import_takes_what_there_is_room_for(store: DocumentStore, spac
 
 async def test_what_an_earlier_release_wrote_is_counted_beside_writers(settings: Settings, space: SpaceId) -> None:
     async with opened(settings) as mongo:
-        store = MongoDocumentStore(mongo, give_up_after_seconds=60)
+        store = MongoDocumentStore(mongo, give_up_after_seconds=STORE_TIMEOUT_SECONDS)
         for text in ("a" * 500, "b" * 700):
             await sent(store, space, [item("a", text=text), item("b", text=text)], Quota())
         # As a process of the earlier release leaves it: no sizes, no sums.

@@ -14,6 +14,7 @@ from shared.adapters.mongodb import Mongo, MongoDocumentStore, documents, opened
 from shared.adapters.mongodb.client import Row
 from shared.core.documents import SequenceNumber, SpaceId
 from shared.settings import Settings
+from tests.patience import STORE_TIMEOUT_SECONDS
 
 COUNT, TOGETHER = 230, 10
 
@@ -34,7 +35,7 @@ class Told(CommandListener):
 
 
 async def filled(mongo: Mongo, space: SpaceId, heads: AsyncIOMotorCollection[Row]) -> None:
-    await MongoDocumentStore(mongo, give_up_after_seconds=60).lineages([space])
+    await MongoDocumentStore(mongo, give_up_after_seconds=STORE_TIMEOUT_SECONDS).lineages([space])
     rows = [
         {"_id": f"{space}/d{n}", "space": space, "seq": n + 1, "hash": f"{n:032x}", "body": {}} for n in range(COUNT)
     ]
@@ -70,7 +71,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 async def test_all_come(mongo: Mongo, space: SpaceId, sent: list[int]) -> None:
-    store, found = MongoDocumentStore(mongo, give_up_after_seconds=60), dict[bytes, bytes]()
+    store, found = MongoDocumentStore(mongo, give_up_after_seconds=STORE_TIMEOUT_SECONDS), dict[bytes, bytes]()
     lineage = await store.live(space, found.update)
     assert lineage.sequence == COUNT
     assert found == {f"d{n}".encode(): f"{n:032x}".encode() for n in range(COUNT)}
@@ -81,7 +82,7 @@ async def test_all_come(mongo: Mongo, space: SpaceId, sent: list[int]) -> None:
 
 
 async def test_who_fails_on_the_way_leaves_no_connection_behind(mongo: Mongo, space: SpaceId) -> None:
-    store, came = MongoDocumentStore(mongo, give_up_after_seconds=60), list[bytes]()
+    store, came = MongoDocumentStore(mongo, give_up_after_seconds=STORE_TIMEOUT_SECONDS), list[bytes]()
 
     def fails(portion: Sequence[tuple[bytes, bytes]]) -> None:
         if came:
@@ -104,7 +105,7 @@ async def test_a_space_that_has_most_documents_is_read_as_they_are_stored(
 ) -> None:
     told = Told()
     async with opened(settings, [told]) as mongo:
-        store, found = MongoDocumentStore(mongo, give_up_after_seconds=60), dict[bytes, bytes]()
+        store, found = MongoDocumentStore(mongo, give_up_after_seconds=STORE_TIMEOUT_SECONDS), dict[bytes, bytes]()
         store._documents = mongo.database[f"scratch-{space}"]
         try:
             await filled(mongo, space, store._documents)

@@ -23,6 +23,7 @@ from shared.core.merge.policies import NO_POLICIES, Policies
 from shared.ports import Fence, Transaction
 from shared.representations import policies_row
 from shared.settings import Settings
+from tests.patience import STORE_TIMEOUT_SECONDS
 
 T = TypeVar("T")
 DOCUMENTS = [DocumentId(f"d{number:02}") for number in range(60)]
@@ -159,7 +160,7 @@ class InMongo:
         return self._runner.run(call(self._opened()))
 
     def _opened(self) -> MongoDocumentStore:
-        return MongoDocumentStore(self._mongo, give_up_after_seconds=60)
+        return MongoDocumentStore(self._mongo, give_up_after_seconds=STORE_TIMEOUT_SECONDS)
 
 
 class ByOneWorker(InMongo):

@@ -22,7 +22,7 @@ from shared.core.documents import DocumentId, SpaceId
 from shared.ports import Announcement
 from tests.instance import Access, Instance
 from tests.integration.test_import import client, filled, post
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, STORE_TIMEOUT_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +203,7 @@ def test_stopped_half_way_it_goes_on_with_what_was_written_meanwhile(
 
     async def interrupted() -> None:
         async with opened(fleet.settings) as mongo:
-            store = MongoDocumentStore(mongo, give_up_after_seconds=60)
+            store = MongoDocumentStore(mongo, give_up_after_seconds=STORE_TIMEOUT_SECONDS)
             with file.open("rb") as source:
                 checked(source)
                 with pytest.raises(StoppedError):

@@ -32,7 +32,7 @@ from shared.core.resolution.context import Outcome, Submission
 from shared.large import LARGE, is_large
 from shared.settings import Settings
 from tests.instance import Access
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, STORE_TIMEOUT_SECONDS
 from worker.tasks.resolve import InboxDrain
 
 T = TypeVar("T")
@@ -63,7 +63,7 @@ async def submissions(settings: Settings) -> AsyncIterator[Parts]:
     settings = away_from_the_workers(settings)
     redis = arq.connect(settings, connections=20)
     async with opened(settings) as mongo, RedisSubmissionQueue(redis, settings) as sender:
-        store = MongoDocumentStore(mongo, give_up_after_seconds=20)
+        store = MongoDocumentStore(mongo, give_up_after_seconds=STORE_TIMEOUT_SECONDS)
         inbox = RedisInbox(redis, settings, large=True)
         yield redis, sender, inbox, InboxDrain(store, inbox, max_bytes=LIMIT, large=True)
     await redis.aclose(close_connection_pool=True)

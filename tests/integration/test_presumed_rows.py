@@ -23,6 +23,7 @@ from shared.settings import Settings
 from tests.instance import Instance
 from tests.integration.truth import hasty_transactions
 from tests.integration.writers import DEVICES, Writer, submission, two_writers
+from tests.patience import STORE_TIMEOUT_SECONDS
 
 
 class World:
@@ -31,7 +32,7 @@ class World:
     def __init__(self, writers: list[Writer], mongo: Mongo) -> None:
         self.writer, self.other = writers
         self.mongo = mongo
-        self.store = MongoDocumentStore(mongo, give_up_after_seconds=60)
+        self.store = MongoDocumentStore(mongo, give_up_after_seconds=STORE_TIMEOUT_SECONDS)
         self.space = self.writer.space
 
     async def row(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from shared.core.resolution.revs import CREATED
 from shared.ports import Fence, Reply, Transaction
 from shared.settings import Settings
 from shared.transaction import CachedResolver, decide
+from tests.patience import STORE_TIMEOUT_SECONDS
 
 DEVICES = [DeviceId(f"d{number}") for number in range(8)]
 
@@ -79,6 +80,8 @@ async def two_writers(settings: Settings, *, told: bool = True) -> AsyncIterator
         for token in ("one", "another"):
             commands = Commands()
             mongo = await stack.enter_async_context(opened(settings, [commands] if told else []))
-            found.append(Writer(MongoDocumentStore(mongo, give_up_after_seconds=60), commands, space, token))
+            found.append(
+                Writer(MongoDocumentStore(mongo, give_up_after_seconds=STORE_TIMEOUT_SECONDS), commands, space, token)
+            )
         await found[0].write(submission({"id": "first"}))
         yield found

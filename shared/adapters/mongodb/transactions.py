@@ -183,7 +183,6 @@ class Transactions:
                 self._sessions.begin_next(begun)
             except Exception:
                 logger.exception("preparation_failed", extra={"fields": {"space": space}})
-                self._known.forget(space)
 
         try:
             self._commit(commands, prepare, deadline)

@@ -1,4 +1,4 @@
-"""Steps: lines of our Python that run. They are the same on every machine, whatever else it does."""
+"""Steps: lines of Python that run. They are the same on every machine, whatever else it does."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ _OURS: Final = tuple(f"{_ROOT / package}/" for package in ("api", "client", "sha
 
 
 class Steps:
-    count = 0
+    def __init__(self, *, ours: bool) -> None:
+        self.count = 0
+        self._ours = ours
 
     def trace(self, frame: FrameType, event: str, _argument: object) -> Any:
-        if event == "call" and not frame.f_code.co_filename.startswith(_OURS):
+        if self._ours and event == "call" and not frame.f_code.co_filename.startswith(_OURS):
             return None
         self.count += event == "line"
         return self.trace
 
 
 @contextmanager
-def counted_steps() -> Iterator[Steps]:
-    """Of this thread, and of those that begin meanwhile."""
-    steps = Steps()
+def counted_steps(*, ours: bool = True) -> Iterator[Steps]:
+    """Of this thread, and of those that begin meanwhile. `ours`: of our programs alone."""
+    steps = Steps(ours=ours)
     before, of_threads = sys.gettrace(), threading.gettrace()
     threading.settrace(steps.trace)
     sys.settrace(steps.trace)

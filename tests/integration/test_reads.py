@@ -3,11 +3,9 @@ something fails, and go on doing it with another version of the driver."""
 
 from __future__ import annotations
 
-import sys
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -25,6 +23,7 @@ from shared.adapters.mongodb.commands import aggregate_command, find_command
 from shared.adapters.mongodb.reads import Reads
 from shared.settings import Settings
 from tests.integration.writers import Commands
+from tests.steps import counted_steps
 
 MOST_LINES = 560
 """Of Python, of one read in its thread; the driver's own takes 1,450."""
@@ -146,21 +145,10 @@ async def test_a_server_that_cannot_be_reached_is_waited_for_once(monkeypatch: p
 
 def lines_of(reads: Reads, collection: str) -> int:
     """In the thread that reads."""
-    lines = 0
-
-    def count(frame: FrameType, what: str, _value: object) -> Any:
-        nonlocal lines
-        lines += what == "line"
-        return count
-
     command = find_command(collection, {"_id": 1}, FIELDS, together=2)
-    before = sys.gettrace()
-    sys.settrace(count)
-    try:
+    with counted_steps(ours=False) as lines:
         reads._first(command, lambda answer, connection: None)
-    finally:
-        sys.settrace(before)
-    return lines
+    return lines.count
 
 
 async def test_it_takes_few_lines_of_python(mongo: Mongo, rows: str) -> None:

@@ -3,9 +3,7 @@ something fails, and go on doing it with another version of the driver."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -14,6 +12,7 @@ from pymongo.errors import AutoReconnect, BulkWriteError, ConnectionFailure, Ope
 from shared.adapters.mongodb.commands import Commands
 from shared.adapters.mongodb.faults import TRANSIENT, is_ended, may_be_duplicate
 from tests.integration.scratch import Scratch, change, lose_connection, write_one
+from tests.steps import counted_steps
 
 MOST_LINES = 1_300
 """Of Python, in a transaction of three commands; the driver's own takes 3,700."""
@@ -197,20 +196,8 @@ async def test_it_takes_few_lines_of_python(scratch: Scratch) -> None:
 
 
 def _lines_of(scratch: Scratch, number: int) -> int:
-    lines = 0
-
-    def count(frame: FrameType, what: str, _value: object) -> Any:
-        nonlocal lines
-        lines += what == "line"
-        return count
-
-    with scratch.transaction() as commands:
-        before = sys.gettrace()
-        sys.settrace(count)
-        try:
-            commands.post(change(scratch, "n", upsert=True), seen=lambda _answer: None)
-            commands.insert(scratch.name, [{"_id": f"row {number}"}])
-            commands.commit()
-        finally:
-            sys.settrace(before)
-    return lines
+    with scratch.transaction() as commands, counted_steps(ours=False) as lines:
+        commands.post(change(scratch, "n", upsert=True), seen=lambda _answer: None)
+        commands.insert(scratch.name, [{"_id": f"row {number}"}])
+        commands.commit()
+    return lines.count
